@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from otactl.model import (
     Baseline,
+    Cause,
     DeviceResult,
     DriftPolicy,
     Gate,
+    Ignore,
     Observation,
     Outcome,
     Reason,
@@ -24,7 +26,7 @@ from otactl.model import (
     UnitPhase,
     Verdict,
 )
-from otactl.model.actions import name_of
+from otactl.model.actions import Finding, name_of
 from otactl.planning.context import POLL, Plan, PlanContext
 from otactl.planning.ended_unit import ENDED_RULES
 from otactl.planning.wave_context import AttemptContext, first
@@ -151,3 +153,24 @@ def test_the_verdict_of_an_earlier_revision_holds_no_wave_and_lets_no_retry_go_b
 
     assert gate_hold(ctx).reason == "waiting_for_devices"
     assert retry_plan(ctx.at.rollout, known) is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "field", "words"),
+    [
+        ("mine", "unit", "give field unit in spec.drift.ignore another reason"),
+        ("another", "unit", "accept the loss (spec.drift.ignore with field unit and a reason)"),
+        ("mine", "job", "accept the loss (spec.drift.ignore with field unit and a reason)"),
+    ],
+)
+def test_the_way_to_accept_a_loss_depends_on_its_own_finding_alone(subject: str, field: str, words: str) -> None:
+    accepted = DriftPolicy(ignore=(Ignore(field="unit", reason="old"), Ignore(field="job", reason="old")))
+    ctx = context(LOST, drift=accepted)
+    unit_id = ctx.attempt.unit_id if subject == "mine" else subject
+    finding = Finding(
+        subject=unit_id, field=field, desired="present", observed="deleted", cause=Cause.DELETED, correctable=False
+    )
+
+    (hold,) = first(ENDED_RULES, dataclasses.replace(ctx, findings=(finding,))).holds
+
+    assert words in hold.message

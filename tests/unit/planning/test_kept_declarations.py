@@ -7,12 +7,27 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from otactl.model import Listed, Observation, Record, Stage, Survey, UnitPhase, VersionCheck
+from otactl.model import (
+    Attempt,
+    Listed,
+    Observation,
+    Record,
+    Stage,
+    Survey,
+    UnitPhase,
+    VersionCheck,
+    VersionConfirm,
+    VersionProof,
+)
 from otactl.model.actions import DeleteUnit, StartUnit
 from otactl.planning.assess import _declaration, _listed_again, failed, proving
-from otactl.planning.context import Plan
+from otactl.planning.context import Plan, PlanContext
+from otactl.planning.start_context import of_unit
+from otactl.planning.units import declare
+from otactl.planning.wave_context import UnitContext
+from otactl.state.lifecycle import advance
 from tests.support.attempts import SHAPES, made, many
-from tests.support.builders import NOW, SHAPE, look, record_of, rollout, seen, unit_of
+from tests.support.builders import ENVIRONMENT, NOW, SHAPE, look, of_wave, record_of, rollout, seen, unit_of
 
 NOTHING = Plan(rollout="probe", environment="prod-eu")
 
@@ -103,3 +118,40 @@ def test_a_target_that_left_the_manifest_after_the_start_of_its_wave_is_reported
     targets = [(f.field, f.desired, f.observed) for f in found if f.field.startswith("targets.")]
     assert targets == [("targets.group:g0", False, True)]
     assert not any(isinstance(a, StartUnit) for a in look(declared, record, seen(unit)).plan.actions)
+
+
+def test_a_unit_is_for_the_members_that_its_wave_started_with() -> None:
+    declared = rollout()
+    record = record_of(declared, unit_of(declared), Stage.RUNNING, start_at=NOW)
+    known = replace(record.waves[0], members=("group:g0", "group:g1"))
+    wave = declared.strategy.waves[0]
+
+    assert declare(declared, ENVIRONMENT, wave, 2, known).members == ("group:g0", "group:g1")
+    assert declare(declared, ENVIRONMENT, wave, 1, None).members == ("group:g1",)
+
+
+def test_the_start_of_a_unit_is_checked_with_what_its_wave_has_recorded() -> None:
+    declared = rollout()
+    unit = unit_of(declared)
+    record = record_of(declared, unit, Stage.OPEN)
+    at = PlanContext(rollout=declared, environment=ENVIRONMENT, record=record, seen=seen(unit), now=NOW)
+    ctx = of_wave(at)
+    assert isinstance(ctx, UnitContext)
+
+    assert (of_unit(ctx).known, of_unit(ctx).start_at) == (record.waves[0], NOW)
+
+
+@pytest.mark.parametrize(("there", "stage"), [(True, Stage.RUNNING), (False, Stage.DELETED)])
+def test_an_attempt_that_was_not_waited_for_goes_on_while_its_unit_is_there(there: bool, stage: Stage) -> None:
+    confirm = VersionConfirm(version=VersionProof(attribute="v"))
+    base = rollout()
+    declared = replace(base, strategy=replace(base.strategy, confirm=confirm))
+    unit = unit_of(declared, phase=UnitPhase.RUNNING, start_at=NOW)
+    record = record_of(declared, unit, Stage.ENDED, start_at=NOW, ended_at=NOW, hurried=True, started_by_us=True)
+    never = Attempt(number=1, generation="another", unit_id="other", stage=Stage.SUPERSEDED)
+    record = record.with_wave(replace(record.waves[0], attempts=(*record.attempts, never)))
+
+    after, _ = advance(record, declared, seen(*((unit,) if there else ())), NOW)
+
+    newest = after.waves[0].attempts[-1]
+    assert (newest.unit_id, newest.stage) == (unit.unit_id, stage)
