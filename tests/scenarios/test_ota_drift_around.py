@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from msgspec.structs import replace
 
-from otactl.model import Cause, Phase
+from otactl.model import Cause, Phase, iso
 from tests.support.fuota_stage import BUCKET, KEY
 from tests.support.ota_stage import OTA_ROLE_ARN, OtaStage, block, gateway, one_wave, running
 
@@ -136,3 +138,21 @@ def test_tags_stripped_by_hand_are_put_back_while_devices_are_at_it(ota_stage: O
     tags = {t["Key"]: t["Value"] for t in ota_stage.iot.list_tags_for_resource(resourceArn=arn)["tags"]}
     assert (tags["otactl:owner"], tags["team"]) == ("acme", "gw")
     assert "otactl:strange" not in tags
+
+
+def test_a_creation_that_takes_longer_than_an_hour_is_held_with_its_start(ota_stage: OtaStage) -> None:
+    ota_stage.server.world.apply_settings({"otaCreateSeconds": 7200})
+    ota_stage.run(gateway())
+    (made,) = ota_stage.iot.list_ota_updates()["otaUpdates"]
+    since = made["creationDate"].astimezone(UTC)
+    ota_stage.advance(1800)
+    early = ota_stage.run(gateway())
+    ota_stage.advance(1801)
+
+    report = ota_stage.run(gateway())
+
+    (hold,) = report.rollouts[0].holds
+    assert "devices_are_overdue" not in [h.reason for h in early.rollouts[0].holds]
+    assert hold.reason == "devices_are_overdue"
+    assert f"the service has not finished its creation, started at {iso(since)}" in hold.message
+    assert ota_stage.open_drift()["creation"].observed == f"started at {iso(since)}"

@@ -121,11 +121,10 @@ class UnitReader:
         since = shown.created_at
         if shown.phase is not UnitPhase.SCHEDULED or since is None or self._reader.now() - since < STUCK:
             return shown
-        text = f"being created since {iso(since)}"
-        late = ServiceFinding(field="creation", desired="complete", observed=text, cause=Cause.VENDOR)
-        return _replace(
-            shown, findings=(*shown.findings, late), overdue=f"the service is {text.replace('created', 'at it')}"
-        )
+        started = f"started at {iso(since)}"
+        late = ServiceFinding(field="creation", desired="complete", observed=started, cause=Cause.VENDOR)
+        text = f"the service has not finished its creation, {started}"
+        return _replace(shown, findings=(*shown.findings, late), overdue=text)
 
     def _running(
         self,
@@ -195,7 +194,7 @@ class UnitReader:
         return tuple(sorted(name for name, item in things if result(item).outcome is Outcome.SUCCEEDED))
 
     def _ghosts(self, update_id: str, spec: OtaUpdateConfig, job: JsonObject) -> tuple[ServiceFinding, ...]:
-        """Return devices that a job counts as being at it, and does not list any more: no device is left to wait for.
+        """Return devices that a job counts as in progress, and does not list any more: no device is left to wait for.
 
         Looked for once it was canceled some time ago, or was made a day ago; one that goes on for ever has no end.
         """
