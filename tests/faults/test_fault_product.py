@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults.bodies import has_items, leaves, mistyped, short, without
+from tests.support.faults.bodies import can_be_short, leaves, mistyped, short, without
 from tests.support.faults.cases import Boundary, Fault, Kind, Setting, cases, faults_of, settings, shared
 from tests.support.faults.end_state import differences
 from tests.support.faults.judge import Result
@@ -124,7 +124,10 @@ def test_a_short_list_lacks_one_item_and_a_missing_field_is_one_that_is_needed()
 def test_each_value_of_an_answer_is_mistyped_in_its_turn() -> None:
     assert leaves(BODY) == 5
     assert len({mistyped("iot", "X", BODY, pick) for pick in range(5)}) == 5
-    assert not has_items(b'{"tags": []}')
+    assert can_be_short("ListThings", b'{"things": ["a"]}')
+    assert not can_be_short("ListThings", b'{"things": []}')
+    assert not can_be_short("DescribeThing", b'{"things": ["a"]}')
+    assert not can_be_short("ListOTAUnfinishedTaskByDevice", b'{"data": ["a"]}')
 
 
 def test_states_that_differ_are_reported_by_place() -> None:
