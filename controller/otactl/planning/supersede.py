@@ -175,17 +175,12 @@ def clean_up(ctx: RolloutContext) -> tuple[Action, ...]:
 def _soaking(at: PlanContext) -> list[Attempt]:
     """Return ended attempts at other content whose wave has passed and was not released: until a unit is made for the
     declared content, that may be taken back, and only their units tell whether the devices stayed well."""
-    declared = {w.name for w in at.rollout.strategy.waves}
-    waves = [w for w in at.record.waves if w.name in declared and w.verdict is not None and not w.released]
-    return [
-        w.current
-        for w in waves
-        if w.current is not None
-        and w.current.generation not in ("", at.rollout.generation)
-        and w.verdict is not None
-        and w.verdict.passed
-        and w.verdict_generation == w.current.generation
-    ]
+    names = {w.name for w in at.rollout.strategy.waves}
+    waves = ((w.current, w) for w in at.record.waves if w.name in names and not w.released)
+    other = (
+        (a, w.verdict_of(a.generation)) for a, w in waves if a is not None and a.generation != at.rollout.generation
+    )
+    return [attempt for attempt, verdict in other if verdict is not None and verdict.passed]
 
 
 def undeclared(at: PlanContext) -> list[tuple[WaveRecord, Attempt]]:
